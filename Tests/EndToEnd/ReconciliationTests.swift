@@ -76,7 +76,7 @@ struct ReconciliationEndToEndTests {
             let taken = try await world.tillbox("bank", "import", file)
             #expect(taken.code == 0, "\(taken)")
             #expect(taken.output.contains("the ledger is what the bank says"))
-            #expect(taken.output.contains("1 entries, \(new) of them new"))
+            #expect(taken.output.contains("1 entry, \(new) of them new"))
         }
         #expect(try await balance(of: "bank:usd", world) == -1005)
         #expect(try await balance(of: "charges:bank", world) == 5)
@@ -117,7 +117,7 @@ struct ReconciliationEndToEndTests {
         let number = try #require(told.errors.firstMatch(of: /is number ([0-9]+) here/)?.output.1)
         let taken = try await world.tillbox("bank", "import", file, "--replaces", String(number))
         #expect(taken.code == 0, "\(taken)")
-        #expect(taken.output.contains("1 entries, 1 of them new; 1 count no more"))
+        #expect(taken.output.contains("1 entry, 1 of them new; 1 counts no more"))
         #expect(try await balance(of: "bank:usd", world) == -1000)
         #expect(try await balance(of: "charges:bank", world) ?? 0 == 0)
         let shown = try await world.tillbox("bank", "show", "--all", "--json")

@@ -83,9 +83,9 @@ struct ArchiveCommand: AsyncParsableCommand {
             try Output.standard.line(
                 """
                 \(sealed.isNew ? "sealed" : "sealed already:") \(month): \
-                \(Figures.grouped(Int(records))) records, transactions up to \
+                \(Figures.counted(records, "record")), transactions up to \
                 \(Figures.grouped(Int(sealed.seal.transactions))), \
-                \(sealed.seal.holdings.count) balances\
+                \(Counted.words(sealed.seal.holdings.count, "balance"))\
                 \(sealed.seal.isReconciled ? "" : "; not reconciled with Stripe")
                 its SHA-256, to be kept elsewhere: \(sealed.digest)
                 """)

@@ -45,7 +45,8 @@ extension ArchiveCommand {
         }
 
         private func tell(_ report: MoveReport, _ released: Int?) throws(CommandFailure) {
-            let bytes = Figures.grouped(Int(report.movedByteCount))
+            let bytes = Figures.counted(report.movedByteCount, "byte")
+            let segments = Counted.words(report.movedCount, "segment")
             guard report.movedCount + report.pendingCount + (released ?? 0) > 0 else {
                 return try Output.standard.line(
                     """
@@ -54,11 +55,11 @@ extension ArchiveCommand {
                     """)
             }
             let left =
-                released.map { "\($0) segments left the data folder" }
+                released.map { "\(Counted.words($0, "segment")) left the data folder" }
                 ?? "the daemon that runs lets what was copied go within a minute"
             try Output.standard.line(
                 """
-                copied \(report.movedCount) segments (\(bytes) bytes) of months up to \
+                copied \(segments) (\(bytes)) of months up to \
                 \(report.through) to \(report.folder), each read again and compared
                 \(left)
                 """)
@@ -155,8 +156,16 @@ extension ArchiveCommand {
             try Output.standard.line(
                 options.json
                     ? String(decoding: writer.bytes, as: UTF8.self)
-                    : "\(back.count) segments (\(Figures.grouped(Int(back.byteCount))) bytes) are "
-                        + "back; the cold folders still have their files")
+                    : Self.words(count: back.count, byteCount: back.byteCount))
+        }
+
+        static func words(count: Int, byteCount: Int64) -> String {
+            guard count > 0 else {
+                return "nothing was to come back: no segment is in a cold folder"
+            }
+            return "\(Counted.words(count, "segment")) (\(Figures.counted(byteCount, "byte"))) "
+                + "\(Counted.noun(count, "is", "are")) back; the cold folders still have "
+                + "\(Counted.noun(count, "its file", "their files"))"
         }
     }
 }

@@ -54,7 +54,8 @@ struct AuditCommand: AsyncParsableCommand {
             } catch let fault as AuditBreak {
                 throw CommandFailure.foundSomething(fault.description)
             }
-            try Output.standard.line("the audit log is sound: \(count) entries")
+            try Output.standard.line(
+                "the audit log is sound: \(Counted.words(count, "entry", "entries"))")
         }
     }
 }

@@ -209,18 +209,20 @@ extension BackupManifest {
 
     /// What it holds, in a few words.
     var contentText: String {
-        "\(Figures.grouped(Int(end(of: .webhookReceived) ?? 0))) webhooks, "
-            + "\(Figures.grouped(Int(transactions))) transactions"
+        "\(Figures.counted(end(of: .webhookReceived) ?? 0, "webhook")), "
+            + Figures.counted(transactions, "transaction")
     }
 }
 
 extension BackupReport {
     fileprivate func text(_ data: String, seconds: Double) -> String {
+        let earlier = manifest.files.count - copiedFileCount
         var lines = [
             "backed up \(data) as of \(manifest.momentText): \(manifest.contentText)",
-            "copied \(copiedFileCount) files (\(Figures.grouped(Int(copiedByteCount))) bytes) in "
+            "copied \(Counted.words(copiedFileCount, "file")) "
+                + "(\(Figures.counted(copiedByteCount, "byte"))) in "
                 + "\(String(format: "%.1f", seconds)) s, each read again and compared; "
-                + "\(manifest.files.count - copiedFileCount) were there from earlier backups",
+                + "\(Counted.words(earlier, "was", "were")) there from earlier backups",
             "it is \(manifest.name) in \(folder)" + (isEncrypted ? ", encrypted" : ""),
         ]
         if removedCount > 0 { lines.append("older backups removed: \(removedCount)") }

@@ -116,7 +116,8 @@ struct BackupDrill {
             webhooks = Int64(report.events)
             replaySeconds = began.duration(to: .now) / .seconds(1)
             guard !report.isEqual else { return }
-            faults.append("the replay differs in \(report.differences.count) places")
+            let places = Counted.words(report.differences.count, "place")
+            faults.append("the replay differs in \(places)")
             faults += report.differences.listed.prefix(5).map { "\($0.place): \($0.what)" }
         } catch let error as ReplayError {
             // Nothing is wrong with a folder whose retention has removed the beginning.
@@ -150,7 +151,7 @@ struct BackupDrill {
             lines.append("not replayed: \(notReplayed)")
         } else {
             lines.append(
-                "replayed \(Figures.grouped(Int(webhooks))) webhooks in "
+                "replayed \(Figures.counted(webhooks, "webhook")) in "
                     + "\(rounded(replaySeconds)) s")
         }
         lines += faults.map { "wrong: \($0)" }

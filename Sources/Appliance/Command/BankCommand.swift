@@ -76,9 +76,12 @@ struct BankCommand: AsyncParsableCommand {
                 func count(_ key: StaticString) -> Int64 { root[key]?.int64 ?? 0 }
                 let (differences, booked) = (count("differences"), count("booked"))
                 let superseded = count("superseded")
-                return "\(count("entries")) entries, \(count("new")) of them new; "
-                    + (superseded == 0 ? "" : "\(superseded) count no more; ")
-                    + "\(count("settled")) settle what was open"
+                let (entries, settled) = (count("entries"), count("settled"))
+                return "\(Counted.words(entries, "entry", "entries")), \(count("new")) of them "
+                    + "new; "
+                    + (superseded == 0
+                        ? "" : "\(Counted.words(superseded, "counts", "count")) no more; ")
+                    + "\(Counted.words(settled, "settles", "settle")) what was open"
                     + (differences == 0 ? "" : ", \(differences) by another amount")
                     + (booked == differences
                         ? "" : "; the ledger has yet to book \(differences - booked) of these")
@@ -293,7 +296,7 @@ enum BankText {
         let state = (value["state"]?.string ?? "").replacing("_", with: " ")
         return [
             "movement": .text(value["movement"]?.string ?? ""),
-            "state": .text(late > 0 ? "\(state), \(late) days" : state),
+            "state": .text(late > 0 ? "\(state), \(Counted.words(late, "day"))" : state),
             "sent": .amount(amount("amount", of: value)),
             "at the bank": value["booked_amount"]?.int64 == nil
                 ? Table.Cell.none : .amount(amount("booked_amount", of: value)),

@@ -322,7 +322,7 @@ enum BridgeText {
         (bridges?.map { $0 } ?? []).map { bridge in
             let name = bridge["name"]?.string ?? "a bridge"
             return "\(name) is not configured any more; the log keeps "
-                + "\(bridge["lag"]?.int64 ?? 0) records for it until `tillbox bridge forget "
+                + "\(lag(of: bridge)) for it until `tillbox bridge forget "
                 + "\(name)`"
         }
     }
@@ -330,6 +330,11 @@ enum BridgeText {
     static func line(_ bridge: JSONValue) -> String {
         let name = bridge["name"]?.string ?? "the bridge"
         let state = (bridge["state"]?.string ?? "unknown").replacing("_", with: " ")
-        return "\(name) is \(state), \(bridge["lag"]?.int64 ?? 0) records behind"
+        return "\(name) is \(state), \(lag(of: bridge)) behind"
+    }
+
+    /// `1 record`
+    private static func lag(of bridge: JSONValue) -> String {
+        Counted.words(bridge["lag"]?.int64 ?? 0, "record")
     }
 }

@@ -21,7 +21,8 @@ struct ExplainText {
         lines.append("\(ShownText.escaped(explanation.account.rawValue)), \(currency.code)\(until)")
         lines.append("opening: nothing")
         if count.before.entries > 0 {
-            lines.append("\(count.before.entries) entries before: \(amount(count.before.amount))")
+            let entries = Counted.words(count.before.entries, "entry", "entries")
+            lines.append("\(entries) before: \(amount(count.before.amount))")
         }
         for entry in explanation.entries {
             lines.append("")
@@ -32,7 +33,8 @@ struct ExplainText {
         }
         lines.append("")
         if let next = explanation.next { lines.append("more: --after \(next)") }
-        let sum = "sum of \(count.counted.entries) entries: \(amount(count.counted.amount))"
+        let entries = Counted.words(count.counted.entries, "entry", "entries")
+        let sum = "sum of \(entries): \(amount(count.counted.amount))"
         guard explanation.sumFaults.isEmpty else {
             lines.append(sum)
             add(faults: explanation.sumFaults)
@@ -48,7 +50,7 @@ struct ExplainText {
     init(_ explanation: MovementExplanation) {
         let count = explanation.transactions.count
         lines.append(
-            "\(ShownText.escaped(explanation.name)): \(count) transaction\(count == 1 ? "" : "s")")
+            "\(ShownText.escaped(explanation.name)): \(Counted.words(count, "transaction"))")
         for transaction in explanation.transactions {
             lines.append("")
             let entries = transaction.transaction.posting.entries
@@ -139,7 +141,7 @@ struct ExplainText {
         let endpoint = webhook.endpoint.isEmpty ? "" : ", endpoint \(webhook.endpoint)"
         add(
             "webhook",
-            "\(webhook.type ?? "no type"), \(webhook.byteCount) bytes, received "
+            "\(webhook.type ?? "no type"), \(Counted.words(webhook.byteCount, "byte")), received "
                 + "\(webhook.receivedAt.rfc3339)\(endpoint)")
         add("signature", webhook.signature.sentence)
         switch origin {
@@ -211,8 +213,8 @@ struct ExplainText {
             "\(payout.currency.display(amount)) \(payout.currency.code)"
         }
         lines.append(
-            "made of \(payout.count) balance transactions at Stripe, net \(amount(payout.total)) "
-                + "(reconciliation run \(payout.run))")
+            "made of \(Counted.words(payout.count, "balance transaction")) at Stripe, net "
+                + "\(amount(payout.total)) (reconciliation run \(payout.run))")
         lines.append(
             payout.unexplained == .zero
                 ? "unexplained: nothing" : "unexplained: \(amount(payout.unexplained))")

@@ -125,7 +125,8 @@ struct ExportCommand: AsyncParsableCommand {
         let seconds = Double(duration.components.seconds)
             + Double(duration.components.attoseconds) / 1e18
         try Output.standard.line(
-            "\(count) rows written in \(String(format: "%.1f", seconds)) s to \(out)")
+            "\(Counted.words(count, "row")) written in \(String(format: "%.1f", seconds)) s to "
+                + out)
         if report.unreadable > 0 {
             try Output.standard.line(
                 "left out, as they lack what a row needs: \(report.unreadable) of the objects in "
@@ -133,8 +134,9 @@ struct ExportCommand: AsyncParsableCommand {
         }
         if report.unknownPayouts > 0 {
             try Output.standard.line(
-                "of \(report.unknownPayouts) automatic payouts it is not known what they are made "
-                    + "of; set stripe.api_key, and the next export asks Stripe")
+                "of \(Counted.words(report.unknownPayouts, "automatic payout")) it is not known "
+                    + "what \(Counted.noun(report.unknownPayouts, "it is", "they are")) made of; "
+                    + "set stripe.api_key, and the next export asks Stripe")
         }
     }
 }

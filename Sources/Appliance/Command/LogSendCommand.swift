@@ -98,8 +98,8 @@ extension LogCommand {
             if let failure { throw failure }
             guard refused == 0 else {
                 throw CommandFailure.foundSomething(
-                    "\(refused) of \(rows.count) \(refused == 1 ? "was" : "were") answered with "
-                        + "something else than a 2xx; look at the receiver's log")
+                    "\(refused) of \(rows.count) \(Counted.noun(refused, "was", "were")) answered "
+                        + "with something else than a 2xx; look at the receiver's log")
             }
         }
 

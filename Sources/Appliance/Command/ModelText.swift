@@ -16,20 +16,24 @@ extension ModelDataset.Summary {
             bySource[source].map { "\($0) by \(source.rawValue)" }
         }
         var lines = [
-            "\(rows) payments in \(path), as of \(asOf.rfc3339)"
+            "\(Counted.words(rows, "payment")) in \(path), as of \(asOf.rfc3339)"
                 + String(
                     format: "; %.1f s, %.0f a second", seconds,
                     Double(rows) / max(seconds, 0.001)),
             "\(fraud) fraud, \(rows - fraud - unlabelled) honest, \(unlabelled) not known yet"
                 + (sources.isEmpty ? "" : " (\(sources.joined(separator: ", ")))"),
-            "\(mature) are older than \(maturity.days) days",
+            "\(Counted.words(mature, "is", "are")) older than "
+                + Counted.words(maturity.days, "day"),
         ]
         if withoutFeatures > 0 {
-            lines.append("left out: \(withoutFeatures) payments that name nobody to compare with")
+            lines.append(
+                "left out: \(Counted.words(withoutFeatures, "payment")) that "
+                    + "\(Counted.noun(withoutFeatures, "names", "name")) nobody to compare with")
         }
         if damaged > 0 {
             lines.append(
-                "left out: \(damaged) records that cannot be read; run `tillbox log verify`")
+                "left out: \(Counted.words(damaged, "record")) that cannot be read; run `tillbox "
+                    + "log verify`")
         }
         if mature == 0 {
             lines.append(
@@ -52,15 +56,18 @@ extension ModelComparison.Report {
 
     func text(hasTruth: Bool) -> String {
         let live = liveModels.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }
+        let liveCount = liveModels.values.reduce(0) { $0 + $1 }
         var parts = [
             """
-            live: \(live.isEmpty ? "nothing" : live.joined(separator: ", ")) scorings
+            live: \(live.isEmpty ? "no" : live.joined(separator: ", ")) \
+            \(Counted.noun(liveCount, "scoring"))
             other: \(version), review from \(thresholds.review), block from \(thresholds.block)
-            \(payments) payments in \(scorings) scorings, \(withoutFeatures) without a vector
+            \(Counted.words(payments, "payment")) in \(Counted.words(scorings, "scoring")), \
+            \(withoutFeatures) without a vector
             """
         ]
         guard payments > 0 else { return parts[0] + "\nno payment to compare" }
-        parts[0] += "\nboth verdicts agree on \(agreeing) of \(payments) payments"
+        parts[0] += "\nboth verdicts agree on \(agreeing) of \(Counted.words(payments, "payment"))"
         parts[0] += String(format: " (%.2f %%)", Double(agreeing) / Double(payments) * 100)
         if scoredByBoth > 0 {
             parts[0] += String(

@@ -147,7 +147,7 @@ struct ReconcileCommand: AsyncParsableCommand {
                 let count = run["transactions"]?.int64 ?? 0
                 bar.show(
                     Int64((run["progress"]?.double ?? 0) * 1000), of: 1000,
-                    "\(state), \(count) balance transactions")
+                    "\(state), \(Counted.words(count, "balance transaction"))")
                 guard state == "finished" || state == "failed" else { return nil }
                 return Outcome(
                     isClean: run["clean"]?.bool ?? false, isDry: run["dry_run"]?.bool ?? false,
@@ -194,7 +194,7 @@ struct ReconcileCommand: AsyncParsableCommand {
             } else if !hasFailed {
                 try await connection.send(.GET, path) { root in
                     try Output.standard.line(
-                        "\(root["events"]?.int64 ?? 0) events at Stripe until "
+                        "\(Counted.words(root["events"]?.int64 ?? 0, "event")) at Stripe until "
                             + ReconcileText.moment(Instant(seconds: root["to"]?.int64 ?? 0))
                             + ", \(root["missed"]?.int64 ?? 0) of them had never arrived")
                 }

@@ -62,7 +62,10 @@ enum ReconcileText {
             let command = isDry
                 ? "reconcile run --dry-run --json"
                 : "reconcile show \(run["id"]?.string ?? "last") --csv"
-            parts.append("these are the first \(all.count) findings; more: `tillbox \(command)`")
+            let shown = Counted.noun(
+                all.count, "this is the first finding",
+                "these are the first \(all.count) findings")
+            parts.append("\(shown); more: `tillbox \(command)`")
         }
         let advice = isDry ? [] : advice(on: all)
         if !advice.isEmpty { parts.append(advice.joined(separator: "\n")) }

@@ -49,7 +49,7 @@ struct ReplayCommand: AsyncParsableCommand {
         if !report.isEqual {
             throw CommandFailure.foundSomething(
                 "the replay differs from \(settings.dataPath) in "
-                    + "\(report.differences.count) places")
+                    + Counted.words(report.differences.count, "place"))
         }
     }
 
@@ -67,14 +67,20 @@ struct ReplayCommand: AsyncParsableCommand {
 extension ReplayReport {
     fileprivate func text(seconds: Double) -> String {
         var lines = [
-            "replayed \(events) webhooks in \(String(format: "%.1f", seconds)) s "
+            "replayed \(Counted.words(events, "webhook")) in \(String(format: "%.1f", seconds)) s "
                 + "(\(String(format: "%.0f", Double(events) / max(seconds, 0.001)))/s)",
-            "compared \(validated) validated records, \(scored) verdicts, \(reviews) reviews, "
-                + "\(transactions) transactions, \(deadLetters) dead letters",
+            "compared "
+                + [
+                    Counted.words(validated, "validated record"),
+                    Counted.words(scored, "verdict"), Counted.words(reviews, "review"),
+                    Counted.words(transactions, "transaction"),
+                    Counted.words(deadLetters, "dead letter"),
+                ].joined(separator: ", "),
         ]
         if scoredBeyond > 0 {
             lines.append(
-                "not compared: \(scoredBeyond) scored records that the ledger has not booked yet")
+                "not compared: \(Counted.words(scoredBeyond, "scored record")) that the ledger "
+                    + "has not booked yet")
         }
         guard !isEqual else {
             lines.append("equal: both chains end in \(String(hex: head))")

@@ -19,19 +19,25 @@ struct StatusCommand: AsyncParsableCommand {
     @OptionGroup var data: DataOptions
     @Flag(help: "Answer with one JSON document.") var json = false
 
-    /// Counters that a person is shown, with their words.
-    private static let shown: [(label: String, words: String)] = [
-        ("admitted", "webhooks kept"), ("duplicates", "duplicates"),
-        ("signature_refused", "refused by their signature"), ("unavailable", "answered 503"),
-        ("validated", "validated"), ("scored", "scored"), ("booked", "booked"),
-        ("reviews_opened", "reviews opened"), ("dead_letters", "dead letters"),
+    /// What is counted under a name, as a person is told of one and of several.
+    private typealias Words = (name: String, one: String, many: String)
+
+    /// Counters that a person is shown.
+    private static let shown: [Words] = [
+        ("admitted", "webhook kept", "webhooks kept"), ("duplicates", "duplicate", "duplicates"),
+        ("signature_refused", "refused by its signature", "refused by their signature"),
+        ("unavailable", "answered 503", "answered 503"), ("validated", "validated", "validated"),
+        ("scored", "scored", "scored"), ("booked", "booked", "booked"),
+        ("reviews_opened", "review opened", "reviews opened"),
+        ("dead_letters", "dead letter", "dead letters"),
     ]
-    /// What the log holds, with its words.
-    private static let held: [(topic: String, words: String)] = [
-        ("webhook.received", "webhooks"), ("payment.validated", "validated"),
-        ("payment.scored", "scored"), ("ledger.posted", "transactions posted"),
+    /// What the log holds, by topic.
+    private static let held: [Words] = [
+        ("webhook.received", "webhook", "webhooks"),
+        ("payment.validated", "validated", "validated"), ("payment.scored", "scored", "scored"),
+        ("ledger.posted", "transaction posted", "transactions posted"),
         // An order to send one back is a record of this topic too.
-        ("dead.letter", "dead letters and redrives"),
+        ("dead.letter", "dead letter or redrive", "dead letters and redrives"),
     ]
 
     /// What is said, and whether all is well.
@@ -70,10 +76,10 @@ struct StatusCommand: AsyncParsableCommand {
         lines += warnings.map { "look at this: \($0)" }
         let counts = shown.compactMap { counter -> String? in
             // A role counts what it does itself, and nothing of what another one does.
-            guard let count = root.member(named: counter.label)?.int64,
+            guard let count = root.member(named: counter.name)?.int64,
                 asked == .daemon || count > 0
             else { return nil }
-            return "\(count) \(counter.words)"
+            return Counted.words(count, counter.one, counter.many)
         }
         let start = root["up_seconds"]?.int64.map { " " + Figures.ago(seconds: Double($0)) } ?? ""
         lines.append(
@@ -95,13 +101,15 @@ struct StatusCommand: AsyncParsableCommand {
 
     /// What a restart changes nothing of; nil where there is nothing of the kind.
     private static func whatItHas(_ root: JSONValue) -> String? {
-        var parts = held.compactMap { topic, words in
-            root["log"]?.member(named: topic)?.int64.map { "\($0) \(words)" }
+        var parts = held.compactMap { words in
+            root["log"]?.member(named: words.name)?.int64.map {
+                Counted.words($0, words.one, words.many)
+            }
         }
         guard !parts.isEmpty else { return nil }
         parts[parts.count - 1] += " in the log"
         if let waiting = root["waiting"]?.int64, waiting > 0 {
-            parts.append("\(waiting) refunds waiting in the ledger")
+            parts.append("\(Counted.words(waiting, "refund")) waiting in the ledger")
         }
         return parts.joined(separator: ", ")
     }

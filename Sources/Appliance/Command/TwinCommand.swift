@@ -9,6 +9,7 @@ import Terminal
 import Traffic
 import Twin
 import UnixSignals
+import Vocabulary
 
 /// `tillbox twin`: the stand-in for Stripe's API as a server of its own.
 struct TwinCommand: AsyncParsableCommand {
@@ -210,7 +211,8 @@ private struct PlayedOut: Service {
         try await world.run()
         guard let count = world.count, !Task.isShuttingDownGracefully else { return }
         writer.write(
-            "The world has ended: \(count) events are told and delivered. The API goes on.")
+            "The world has ended: \(Counted.words(count, "event")) "
+                + "\(Counted.noun(count, "is", "are")) told and delivered. The API goes on.")
         try await gracefulShutdown()
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
 import Twin
+import Vocabulary
 
 /// What the twin prints of its calls and deliveries, a line each:
 ///
@@ -88,7 +89,7 @@ final class LineWriter: Sendable {
         }
         guard isTaken else { return }
         queue.async { [self] in
-            let note = dropped > 0 ? "(\(dropped) lines left out)\n" : ""
+            let note = dropped > 0 ? "(\(Counted.words(dropped, "line")) left out)\n" : ""
             // Nobody reads any more: there is nobody to tell.
             try? FileHandle.standardOutput.write(contentsOf: Data((note + line + "\n").utf8))
             waiting.withLock { $0.count -= 1 }

@@ -102,7 +102,10 @@ struct WarehouseCommand: AsyncParsableCommand {
             }
             try WarehouseCommand.say(
                 json: selection.json,
-                text: "\(days) days with \(rows) rows are as the schema and their manifests say",
+                text: "\(Counted.words(days, "day")) with \(Counted.words(rows, "row")) "
+                    + (days == 1
+                        ? "is as the schema and its manifest say"
+                        : "are as the schema and their manifests say"),
                 faults: faults
             ) { writer in
                 writer.member("days", Int64(days))
@@ -170,7 +173,7 @@ struct WarehouseCommand: AsyncParsableCommand {
                         ) { table, day, done, total in
                             bar.show(
                                 Int64(done), of: Int64(total),
-                                "\(done) of \(total) days; \(table) of \(day)")
+                                "\(done) of \(Counted.words(total, "day")); \(table) of \(day)")
                         })
                 }
             }
@@ -183,8 +186,9 @@ struct WarehouseCommand: AsyncParsableCommand {
             let unchanged = reports.reduce(0) { $0 + $1.unchanged }
             try WarehouseCommand.say(
                 json: json,
-                text: "\(loaded.count) days with \(rows) rows are loaded, and \(unchanged) were "
-                    + "there already",
+                text: "\(Counted.words(loaded.count, "day")) with \(Counted.words(rows, "row")) "
+                    + "\(Counted.noun(loaded.count, "is", "are")) loaded, and "
+                    + "\(Counted.words(unchanged, "was", "were")) there already",
                 faults: reports.flatMap(\.faults)
             ) { writer in
                 writer.key("loaded")
@@ -225,7 +229,9 @@ struct WarehouseCommand: AsyncParsableCommand {
         }
         guard faults.isEmpty else {
             throw CommandFailure.foundSomething(
-                "\(faults.count) days are not as they should be"
+                (faults.count == 1
+                    ? "1 day is not as it should be"
+                    : "\(faults.count) days are not as they should be")
                     + (faults.count > 20 && !json ? "; --json names all of them" : ""))
         }
     }

@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Whether the steps of the pipeline move on: a step that has something to read and has not come
 /// further for too long hangs.
 ///
@@ -42,7 +44,7 @@ struct PipelineMotion {
             guard seconds >= Self.stillSecondsMax else { continue }
             stuck =
                 "\(place.step) has stood at \(place.topic) \(place.next) for \(Int(seconds)) s "
-                + "with \(place.lagRecords) records to read"
+                + "with \(Counted.words(place.lagRecords, "record")) to read"
         }
         return stuck
     }

@@ -141,7 +141,8 @@ struct RefusalReport {
         let count = refused.values.reduce(0, +) + deadLetters.values.reduce(0, +)
         let reasons = refused.merging(deadLetters, uniquingKeysWith: +)
         let most = reasons.count > 1 ? mostFrequent.map { ", most often for \($0)" } ?? "" : ""
-        return "\(count) deliveries were not booked\(most); \(hint)"
+        let what = Counted.words(count, "delivery was not booked", "deliveries were not booked")
+        return "\(what)\(most); \(hint)"
     }
 
     /// What the most frequent reason usually comes from, or where all of them stand.

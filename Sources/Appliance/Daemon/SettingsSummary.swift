@@ -9,13 +9,15 @@ extension Settings {
     var summary: String {
         let endpoints = endpoints.map { endpoint in
             "\(endpoint.name.isEmpty ? "default" : endpoint.name) \(endpoint.livemode.rawValue) "
-                + "(\(endpoint.secrets.count) secrets)"
+                + "(\(Counted.words(endpoint.secrets.count, "secret")))"
         }
         let limits = amountLimits.map { "\($0.key.code):\($0.value.rawValue)" }.sorted()
+        let proxies = adminIsBehindProxy ? [("proxy_count", "\(adminProxyCount)")] : []
         let words: [(String, String)] = [
             ("profile", profile.rawValue), ("webhook", "\(webhook)"), ("admin", "\(admin)"),
             ("admin.hosts", adminHosts.joined(separator: ",")), ("tls", "\(adminIsSecure)"),
-            ("behind_proxy", "\(adminIsBehindProxy)"), ("proxy_count", "\(adminProxyCount)"),
+            ("behind_proxy", "\(adminIsBehindProxy)"),
+        ] + proxies + [
             ("endpoints", endpoints.joined(separator: ", ")),
             ("tolerance_seconds", "\(toleranceSeconds)"),
             ("merchant", defaultMerchant.rawValue), ("model", modelPath ?? "built in"),

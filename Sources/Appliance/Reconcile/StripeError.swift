@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Why Stripe's API gave no answer that can be used. Each case's description says what to do.
 enum StripeError: Error, Hashable, Sendable {
     /// The key is not one that Stripe knows: status 401.
@@ -35,12 +37,12 @@ extension StripeError: CustomStringConvertible {
         case .refused(let status, let message):
             "Stripe refused a request with status \(status): \(message)"
         case .rateLimited(let attempts):
-            "Stripe still limited the rate after \(attempts) attempts; try again later"
+            "Stripe still limited the rate after \(Counted.words(attempts, "attempt")); try again later"
         case .unavailable(let status, let attempts):
-            "Stripe answered \(status) in \(attempts) attempts; try again later"
+            "Stripe answered \(status) in \(Counted.words(attempts, "attempt")); try again later"
         case .unreachable(let reason, let attempts):
-            "Stripe could not be reached in \(attempts) attempts (\(reason)); check the network "
-                + "and stripe.api_base"
+            "Stripe could not be reached in \(Counted.words(attempts, "attempt")) (\(reason)); check "
+                + "the network and stripe.api_base"
         case .malformed(let path, let field):
             "Stripe's answer to \(path) is not what it documents: \(field)"
         case .endless(let path, let pages):

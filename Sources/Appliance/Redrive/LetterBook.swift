@@ -181,8 +181,9 @@ package final class LetterBook: LetterReading {
         let (known, behind) = try looking { ($0.redrives, $0.behind) }
         guard behind == 0 else {
             throw .outside(
-                "\(behind) records of dead.letter are still to be read here, and they may say that "
-                    + "a letter has gone back; ask again")
+                "\(Counted.words(behind, "record")) of dead.letter "
+                    + "\(Counted.noun(behind, "is", "are")) still to be read here, and may say "
+                    + "that a letter has gone back; ask again")
         }
         return known
     }

@@ -59,20 +59,22 @@ package struct BridgeReport: Sendable {
     /// Records of the local log that are not copied yet.
     package var lag: Int64 { places.reduce(0) { $0 + $1.lag } }
 
+    private var behind: String { Counted.words(lag, "record") }
+
     /// What somebody should look at; nil while it works, or only starts, or a person has paused it.
     package var warning: String? {
         switch state {
         case .starting where isWaiting, .running where isWaiting:
-            "the bridge \(name.rawValue) is behind by \(lag) records and waits for its target: "
+            "the bridge \(name.rawValue) is behind by \(behind) and waits for its target: "
                 + (lastError ?? "it does not answer")
         case .starting, .paused: nil
         // It may be connected each time, and fail each time at what it is to take.
         case .running where workingSince != nil || failureCount == 0: nil
         case .running, .backingOff, .circuitOpen:
-            "the bridge \(name.rawValue) is behind by \(lag) records and tries again: "
+            "the bridge \(name.rawValue) is behind by \(behind) and tries again: "
                 + (lastError ?? "its target does not answer")
         case .stopped(let sentence):
-            "the bridge \(name.rawValue) has stopped, behind by \(lag) records: \(sentence)"
+            "the bridge \(name.rawValue) has stopped, behind by \(behind): \(sentence)"
         }
     }
 

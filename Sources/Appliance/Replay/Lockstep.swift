@@ -120,7 +120,7 @@ struct Lockstep {
         if let event = try? PaymentEvent(value, using: document) {
             return "\(event.movement) \(event.amount.rawValue) \(event.currency.code)"
         }
-        return "\(value.count) bytes"
+        return Counted.words(value.count, "byte")
     }
 }
 

@@ -10,7 +10,8 @@ extension BankSide {
         switch state {
         case .arrived, .different:
             guard let entry else { return "not known" }
-            let late = lateDays > 0 ? ", \(lateDays) days after it was due" : ""
+            let late =
+                lateDays > 0 ? ", \(Counted.words(lateDays, "day")) after it was due" : ""
             let arrived = "arrived on \(Self.day(entry.day)), \(shown(entry.amount))\(late)"
             // Both are within a movement's bounds.
             let kept = sent.rawValue - entry.amount.rawValue

@@ -157,7 +157,8 @@ package struct Explainer {
         if !count.isRight {
             faults.append(
                 "the ledger keeps a balance of \(amount(count.balance)), and the account's "
-                    + "\(count.all.entries) entries come to \(amount(count.all.amount))")
+                    + Counted.words(count.all.entries, "entry comes", "entries come")
+                    + " to \(amount(count.all.amount))")
         }
         if let end, end != count.counted.amount {
             faults.append(

@@ -207,7 +207,8 @@ package struct StartComparison: Sendable {
             return
         }
         throw StartRefusal(
-            reason: "ledger.sqlite has \(point.head) transactions and not \(missing)")
+            reason: "ledger.sqlite has \(Counted.words(point.head, "transaction")) and not "
+                + missing)
     }
 
     private mutating func compareLedger() throws(StartRefusal) {

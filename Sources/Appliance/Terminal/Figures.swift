@@ -1,3 +1,5 @@
+import Vocabulary
+
 /// Numbers as people read them.
 package enum Figures {
     /// How long something is over, in the unit that leaves one or two digits.
@@ -10,6 +12,13 @@ package enum Figures {
         case ..<172_800: "\(Int((seconds / 3_600).rounded())) h ago"
         default: "\(Int((seconds / 86_400).rounded())) d ago"
         }
+    }
+
+    /// `1 record`, `12,000 records`
+    package static func counted(
+        _ count: some BinaryInteger, _ one: String, _ many: String? = nil
+    ) -> String {
+        "\(grouped(Int(count))) \(Counted.noun(count, one, many))"
     }
 
     /// With commas between thousands.

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Vocabulary
 
 /// Standard error as the log sees it: whatever becomes of it costs lines, and nothing else.
 ///
@@ -102,7 +103,10 @@ package final class LogSink: Sendable {
         }
         guard let line else { return }
         let isWritten = writeAll(line)
-        if isWritten, untold > 0 { _ = writeAll(Array("\(untold) log lines were lost\n".utf8)) }
+        if isWritten, untold > 0 {
+            let lines = Counted.words(untold, "log line was", "log lines were")
+            _ = writeAll(Array("\(lines) lost\n".utf8))
+        }
         if !isWritten { lost.add(1, ordering: .relaxed) }
         state.withLock { state in
             state.isWriting = false

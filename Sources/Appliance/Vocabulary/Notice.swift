@@ -12,10 +12,18 @@ package struct Notice: Hashable, Sendable {
     /// What stays the same while only counts, times and moments of the sentence pass.
     package var subject: String { "\(kind): \(pattern)" }
 
-    /// The sentence without its counts, times and moments. Digits within a name are the name's:
-    /// `redis-2` and `10.0.0.7:6379` are others than `redis-1` and `10.0.0.8:6379`.
+    /// The sentence without its counts, times and moments, and without the `s` of what there is
+    /// several of. Digits within a name are the name's: `redis-2` and `10.0.0.7:6379` are others
+    /// than `redis-1` and `10.0.0.8:6379`.
     package var pattern: String {
-        sentence.split(separator: " ").map { Self.isFigure($0) ? "#" : $0 }.joined(separator: " ")
+        var isCounted = false
+        let words = sentence.split(separator: " ").map { word -> String in
+            let isFigure = Self.isFigure(word)
+            defer { isCounted = isFigure }
+            guard !isFigure, isCounted else { return isFigure ? "#" : String(word) }
+            return String(word.replacing(#/s([.,;:)]*)$/#) { $0.output.1 })
+        }
+        return words.joined(separator: " ")
     }
 
     /// `1,200`, `4.5`, `60s`, `90%`, `2026-11-27`, `2026-11-27T16:22:24Z`.

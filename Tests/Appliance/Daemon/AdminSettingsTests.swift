@@ -101,6 +101,10 @@ struct AdminSettingsTests {
         for count in ["0", "17", "two"] {
             #expect(Self.refusal(counted(count)).contains("admin.proxy_count"), "\(count)")
         }
+        // The audit log has it where it says something.
+        #expect(try !Self.load([:]).summary.contains("proxy_count"))
+        #expect(
+            try Self.load(counted("2")).summary.contains(" behind_proxy=true proxy_count=2 "))
         #expect(
             Self.refusal(["TILLBOX_ADMIN_PROXY_COUNT": "2"])
                 .contains("admin.behind_proxy is not true"))

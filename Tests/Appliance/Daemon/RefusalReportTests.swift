@@ -54,7 +54,7 @@ struct RefusalReportTests {
 
     @Test("a reason that says all by itself is still told where to look", arguments: [
         (["bad_amount": 3, "missing_charge": 3], "most often for bad_amount; `tillbox dead-letter"),
-        (["bad_amount": 1], "1 deliveries were not booked; `tillbox dead-letter list`"),
+        (["bad_amount": 1], "1 delivery was not booked; `tillbox dead-letter list`"),
     ])
     func withoutHint(deadLetters: [String: Int], expected: String) {
         let report = Self.report(deadLetters: deadLetters) { _ in }

@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 @testable import Appliance
+@testable import Command
 @testable import Daemon
 @testable import Vocabulary
 
@@ -38,6 +39,23 @@ struct ModelComparisonTests {
         let held = try #require(report.byCurrency[Self.usd]?[.unknown, 1, 1])
         #expect(held.count == 15 && held.amount == (16...30).reduce(0) { $0 + $1 * 100 })
         #expect(report.drift?.payments == 30)
+    }
+
+    @Test("of no payment and of one it says so in words that fit", arguments: [0, 1])
+    func few(count: Int) async throws {
+        let fixture = try RetrainingFixture()
+        try await fixture.process((0..<count).map { PipelineFixture.charge($0 + 1) })
+        let report = try compared(fixture)
+        let lines = report.text(hasTruth: false).split(separator: "\n")
+        if count == 0 {
+            #expect(lines.first == "live: no scorings")
+            #expect(lines.contains("0 payments in 0 scorings, 0 without a vector"))
+            #expect(lines.last == "no payment to compare")
+        } else {
+            #expect(lines.first == "live: \(report.version) (1) scoring")
+            #expect(lines.contains("1 payment in 1 scoring, 0 without a vector"))
+            #expect(lines.contains("both verdicts agree on 1 of 1 payment (100.00 %)"))
+        }
     }
 
     @Test("thresholds that are tried say which money would have been held")

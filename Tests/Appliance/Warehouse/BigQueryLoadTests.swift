@@ -164,7 +164,7 @@ struct BigQueryLoadTests {
         try fixture.files.write("2026-11-26", [100, 200])
         fixture.stub.change { $0.rowsLost = 1 }
         let error = await #expect(throws: BigQueryError.self) { try await fixture.run() }
-        #expect(error?.description.contains("1 rows instead of 2") == true)
+        #expect(error?.description.contains("1 row instead of 2") == true)
         #expect(fixture.amounts == [7])
     }
 

@@ -197,7 +197,8 @@ struct DemoCommand: AsyncParsableCommand {
                     + "expected \(fault.expected), found \(fault.found)")
         }
         try output.line(
-            "\nThe ledger is sound: \(found.transactions) transactions, \(found.entries) entries,")
+            "\nThe ledger is sound: \(Counted.words(found.transactions, "transaction")), "
+                + "\(Counted.words(found.entries, "entry", "entries")),")
         try output.line(
             "every currency sums to zero, and the hash chain ends in \(String(hex: found.head)).")
     }

@@ -100,7 +100,7 @@ struct DemoScreen: Sendable {
 
     /// In place of the picture where there is no room for it.
     private func tooSmall(_ columns: Int, _ rows: Int) -> [StyledText] {
-        var sum = StyledText("\(now[.booked]) transactions, ")
+        var sum = StyledText("\(Counted.words(now[.booked], "transaction")), ")
         sum.append(proof)
         let lines = [
             StyledText("Tillbox runs. Ctrl-C ends it", .strong), sum,
@@ -340,14 +340,14 @@ extension VerdictReason {
     private static func words(_ feature: String, _ value: Double) -> String {
         let count = Int(value.rounded())
         return switch feature {
-        case "tx_velocity_1m": "\(count) payments within a minute"
-        case "tx_velocity_1h": "\(count) payments within an hour"
+        case "tx_velocity_1m": "\(Counted.words(count, "payment")) within a minute"
+        case "tx_velocity_1h": "\(Counted.words(count, "payment")) within an hour"
         case "amount_zscore": "amount \(tenths(value)) deviations from the usual"
         case "merchant_risk_score": "disputes at this merchant \(tenths(value * 100)) %"
         case "device_switch_flag": value == 0 ? "the same device" : "another device"
         case "country_mismatch_flag":
             value == 0 ? "card and billing country agree" : "card and billing country differ"
-        case "failed_attempts_1h": "\(count) failures within an hour"
+        case "failed_attempts_1h": "\(Counted.words(count, "failure")) within an hour"
         case "log_seconds_since_last": value < 0 ? "first payment" : "last payment \(ago(value))"
         default: "\(feature) \(tenths(value))"
         }

@@ -72,7 +72,8 @@ enum DaemonWarnings {
     private static func standing(_ bridge: JSONValue) -> Finding {
         let name = bridge["name"]?.string ?? "?"
         let state = (bridge["state"]?.string ?? "?").replacing("_", with: " ")
-        let words = "\(name) is \(state), behind by \(bridge["lag"]?.int64 ?? 0) records"
+        let lag = Counted.words(bridge["lag"]?.int64 ?? 0, "record")
+        let words = "\(name) is \(state), behind by \(lag)"
         switch state {
         case "running", "starting": return .ok("bridges", words)
         case "paused":

@@ -80,7 +80,7 @@ struct DoctorCommand: AsyncParsableCommand {
             diagnosis.add(
                 .ok(
                     "secrets", "configuration and secrets are read and private: \(count) signing "
-                        + (count == 1 ? "secret" : "secrets")
+                        + Counted.noun(count, "secret")
                         + (settings.stripeKey == nil ? ", no API key" : ", an API key")))
             diagnosis.add(Self.alerts(settings))
             return (settings, true)

@@ -76,7 +76,7 @@ struct FolderChecks {
                     in: Finding.chapters["archive"])
             }
             return .ok(
-                "log", "\(Figures.grouped(log.recordCount)) records, every checksum holds")
+                "log", "\(Figures.counted(log.recordCount, "record")), every checksum holds")
         } catch {
             return .act("log", Self.words(error), "run `tillbox log verify`")
         }
@@ -92,7 +92,7 @@ struct FolderChecks {
             let found = try ledger.verify { _ in }
             guard let fault = found.fault else {
                 return .ok(
-                    "ledger", "\(Figures.grouped(Int(found.transactions))) transactions, the chain "
+                    "ledger", "\(Figures.counted(found.transactions, "transaction")), the chain "
                         + "holds and every currency balances")
             }
             return .act("ledger", "\(fault)", "restore the folder from its newest backup")
@@ -109,7 +109,7 @@ struct FolderChecks {
         defer { store.close() }
         do {
             let count = try store.verifyAudit()
-            return .ok("audit", "\(Figures.grouped(count)) entries, the chain holds")
+            return .ok("audit", "\(Figures.counted(count, "entry", "entries")), the chain holds")
         } catch {
             return .act(
                 "audit", "\(error)", "find out who changed it: `tillbox audit verify` says where")
@@ -166,8 +166,9 @@ struct FolderChecks {
             return count == 0
                 ? nil
                 : .ok(
-                    "archive", "\(Figures.grouped(count)) cold segments are there, and "
-                        + "`tillbox archive verify` reads them")
+                    "archive", "\(Figures.counted(count, "cold segment")) "
+                        + "\(Counted.noun(count, "is", "are")) there, and `tillbox archive verify` "
+                        + "reads \(Counted.noun(count, "it", "them"))")
         } catch {
             return .act("archive", Self.words(error), "put log/cold back from a backup")
         }

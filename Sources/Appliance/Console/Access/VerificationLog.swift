@@ -29,7 +29,7 @@ package final class VerificationLog: Sendable {
             switch ended.outcome {
             case .success(let found):
                 found.fault.map { (Self.unsound, "\($0)") }
-                    ?? (Self.sound, "\(found.transactions) transactions")
+                    ?? (Self.sound, Counted.words(found.transactions, "transaction"))
             case .failure(let error): (Self.failed, "\(error)")
             }
         if what == Self.sound { newest.withLock { $0 = ended.at } }

@@ -281,7 +281,7 @@ extension UsualAmount {
             return shown.whole + shown.fraction
         }
         return "usually \(amount(low)) to \(amount(high)), mean \(amount(mean)) over "
-            + "\(count) payments"
+            + Counted.words(count, "payment")
     }
 }
 

@@ -127,7 +127,7 @@ enum ShownNumber {
 
     /// `1 record`, `2 records`
     static func count(_ count: Int64, _ one: String, _ many: String? = nil) -> String {
-        "\(ShownAmount.grouped(count)) \(count == 1 ? one : many ?? one + "s")"
+        "\(ShownAmount.grouped(count)) \(Counted.noun(count, one, many))"
     }
 }
 

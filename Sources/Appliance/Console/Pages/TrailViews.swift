@@ -179,7 +179,7 @@ extension TrailView {
         let isValid = if case .valid = webhook.signature { true } else { false }
         return Webhook(
             words: "\(ShownText.escaped(webhook.type ?? "no type")), "
-                + "\(ShownAmount.grouped(Int64(webhook.byteCount))) bytes"
+                + ShownNumber.count(Int64(webhook.byteCount), "byte")
                 + (name.isEmpty ? "" : ", endpoint \(name)"),
             received: ShownMoment(webhook.receivedAt),
             signature: ShownState(

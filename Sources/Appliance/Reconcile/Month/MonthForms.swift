@@ -188,7 +188,8 @@ package enum MonthPage {
         if let inTransit = balance.inTransit {
             let amount = escaped(balance.currency.display(MinorUnits(inTransit)))
             out += "<p>In transit to the bank at the end: \(amount) \(code) in "
-                + "\(balance.inTransitCount) movements, \(escaped(report.transitWords)).</p>\n"
+                + "\(Counted.words(balance.inTransitCount, "movement")), "
+                + "\(escaped(report.transitWords)).</p>\n"
         }
         return out
     }

@@ -317,7 +317,8 @@ extension PostedTransaction {
         let name = "transaction \(id) (\(posting.movement))"
         let entries = (posting.entries, copy.posting.entries)
         if entries.0.count != entries.1.count {
-            return "\(name) has \(entries.0.count) entries, in the copy \(entries.1.count)"
+            let own = Counted.words(entries.0.count, "entry", "entries")
+            return "\(name) has \(own), in the copy \(entries.1.count)"
         }
         if let (own, other) = zip(entries.0, entries.1).first(where: { $0 != $1 }) {
             return "an entry of \(name) is \(own.words), in the copy \(other.words)"

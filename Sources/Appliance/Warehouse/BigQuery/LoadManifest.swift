@@ -31,13 +31,16 @@ package struct LoadFigures: Hashable, Sendable {
     /// What `other` has differently, each in a few words; empty where they are the same.
     func differences(from other: LoadFigures) -> [String] {
         var found: [String] = []
-        if rows != other.rows { found.append("\(rows) rows instead of \(other.rows)") }
+        if rows != other.rows {
+            found.append("\(Counted.words(rows, "row")) instead of \(other.rows)")
+        }
         for place in Set(sums.map(\.place)).union(other.sums.map(\.place)).sorted() {
             let mine = sums.first { $0.place == place }
             let wanted = other.sums.first { $0.place == place }
             guard mine != wanted else { continue }
+            let said = mine.map { "\($0.sum) in \(Counted.words($0.rows, "row"))" }
             found.append(
-                "\(place) is \(mine.map { "\($0.sum) in \($0.rows) rows" } ?? "nothing") instead "
+                "\(place) is \(said ?? "nothing") instead "
                     + "of \(wanted.map { "\($0.sum) in \($0.rows)" } ?? "nothing")")
         }
         return found
