@@ -68,35 +68,23 @@ package struct BackupManifest: Hashable, Sendable {
         writer.member("ended_at", endedAt)
         writer.member("release", release)
         writer.member("log", log)
-        writer.key("topics")
-        writer.beginArray()
-        for topic in topics {
-            writer.beginObject()
+        writer.objects("topics", topics) { topic, writer in
             writer.member("name", topic.name)
             writer.member("start", topic.start)
             writer.member("end", topic.end)
-            writer.endObject()
         }
-        writer.endArray()
         writer.member("transactions", transactions)
         writer.member("ledger_hash", ledgerHash)
-        writer.key("files")
-        writer.beginArray()
-        for file in files { Self.encode(file, into: &writer) }
-        writer.endArray()
+        writer.objects("files", files) { file, writer in
+            writer.member("path", file.path)
+            writer.member("stored", file.stored)
+            writer.member("bytes", file.bytes)
+            writer.member("sha256", file.digest)
+            writer.member("end", file.sealed?.end)
+            writer.member("checksum", file.sealed?.checksum)
+        }
         writer.endObject()
         return writer.bytes + Array("\n\(digest(writer.bytes))\n".utf8)
-    }
-
-    private static func encode(_ file: File, into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("path", file.path)
-        writer.member("stored", file.stored)
-        writer.member("bytes", file.bytes)
-        writer.member("sha256", file.digest)
-        writer.member("end", file.sealed?.end)
-        writer.member("checksum", file.sealed?.checksum)
-        writer.endObject()
     }
 
     /// - Parameter path: of the manifest, for what is wrong with it.
@@ -133,21 +121,15 @@ package struct BackupManifest: Hashable, Sendable {
         log = try json.requiredString("log")
         transactions = try json.requiredInt64("transactions")
         ledgerHash = try json.requiredString("ledger_hash")
-        guard let topics = json["topics"]?.array, let files = json["files"]?.array else {
-            throw RecordCodecError.field("topics")
+        topics = try json.requiredList("topics") { (topic) throws(RecordCodecError) in
+            Topic(
+                name: try topic.requiredString("name"), start: try topic.requiredInt64("start"),
+                end: try topic.requiredInt64("end"))
         }
-        self.topics = []
-        for topic in topics {
-            self.topics.append(
-                Topic(
-                    name: try topic.requiredString("name"), start: try topic.requiredInt64("start"),
-                    end: try topic.requiredInt64("end")))
-        }
-        self.files = []
-        for file in files { self.files.append(try Self.file(file)) }
+        files = try json.requiredList("files", Self.file)
     }
 
-    private static func file(_ json: JSONValue) throws -> File {
+    private static func file(_ json: JSONValue) throws(RecordCodecError) -> File {
         let (path, stored) = (try json.requiredString("path"), try json.requiredString("stored"))
         // A manifest may be anybody's: none writes outside of the folder.
         for name in [path, stored] where !isBelow(name) { throw RecordCodecError.field("path") }

@@ -106,6 +106,16 @@ extension JSONValue {
         JSONField(key: key, value: self[key])
     }
 
+    /// The items of a list, each as `read` has it.
+    package func requiredList<Item>(
+        _ key: StaticString, _ read: (JSONValue) throws(RecordCodecError) -> Item
+    ) throws(RecordCodecError) -> [Item] {
+        guard let elements = self[key]?.array else { throw .field(key.description) }
+        var items: [Item] = []
+        for element in elements { items.append(try read(element)) }
+        return items
+    }
+
     package func requiredString(_ key: StaticString) throws(RecordCodecError) -> String {
         try field(key).string()
     }

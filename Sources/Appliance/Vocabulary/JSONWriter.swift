@@ -150,6 +150,33 @@ package struct JSONWriter {
         if let value { double(value) } else { null() }
     }
 
+    /// Writes a member that is a list.
+    ///
+    /// - Parameter write: writes an item, as one value.
+    package mutating func list<Item>(
+        _ name: StaticString, _ items: some Sequence<Item>,
+        _ write: (Item, inout JSONWriter) -> Void
+    ) {
+        key(name)
+        beginArray()
+        for item in items { write(item, &self) }
+        endArray()
+    }
+
+    /// Writes a member that is a list of objects.
+    ///
+    /// - Parameter write: writes an item's members.
+    package mutating func objects<Item>(
+        _ name: StaticString, _ items: some Sequence<Item>,
+        _ write: (Item, inout JSONWriter) -> Void
+    ) {
+        list(name, items) { item, writer in
+            writer.beginObject()
+            write(item, &writer)
+            writer.endObject()
+        }
+    }
+
     // MARK: Bytes
 
     private mutating func separate() {

@@ -104,15 +104,10 @@ extension ShadowReport {
         writer.member("block_from", blockFrom)
         writer.member("first_offset", records.lowerBound)
         writer.member("end_offset", records.upperBound)
-        writer.key("live_models")
-        writer.beginArray()
-        for model in liveModels {
-            writer.beginObject()
+        writer.objects("live_models", liveModels) { model, writer in
             writer.member("version", model.version)
             writer.member("scorings", model.scorings)
-            writer.endObject()
         }
-        writer.endArray()
         figures.encodeMembers(into: &writer)
         writer.endObject()
     }
@@ -123,13 +118,10 @@ extension ShadowReport {
             try json.requiredInt64("first_offset"), try json.requiredInt64("end_offset")
         )
         guard 0 <= first, first <= end else { throw .field("end_offset") }
-        guard let judges = json["live_models"]?.array else { throw .field("live_models") }
-        var models: [LiveModel] = []
-        for model in judges {
-            models.append(
-                LiveModel(
-                    version: try model.requiredString("version"),
-                    scorings: try model.requiredInt64("scorings")))
+        let models = try json.requiredList("live_models") { (model) throws(RecordCodecError) in
+            LiveModel(
+                version: try model.requiredString("version"),
+                scorings: try model.requiredInt64("scorings"))
         }
         self.init(
             madeAt: try json.requiredInstant("made_at"),
@@ -149,16 +141,11 @@ extension ShadowReport.Figures {
         writer.member("agreeing", agreeing)
         writer.member("score_difference_mean", differenceMean)
         writer.member("score_difference_max", differenceMax)
-        writer.key("verdicts")
-        writer.beginArray()
-        for line in lines { line.encode(into: &writer) }
-        writer.endArray()
+        writer.list("verdicts", lines) { $0.encode(into: &$1) }
     }
 
     fileprivate init(json: JSONValue) throws(RecordCodecError) {
-        guard let verdicts = json["verdicts"]?.array else { throw .field("verdicts") }
-        var lines: [ShadowReport.Line] = []
-        for line in verdicts { lines.append(try ShadowReport.Line(json: line)) }
+        let lines = try json.requiredList("verdicts", ShadowReport.Line.init(json:))
         self.init(
             payments: try json.requiredInt64("payments"),
             scorings: try json.requiredInt64("scorings"),

@@ -98,6 +98,38 @@ struct JSONWriterTests {
         }
     }
 
+    @Test("a list is read back item by item, and one that is none is refused by its key")
+    func lists() throws {
+        let text = written { writer in
+            writer.beginObject()
+            writer.list("numbers", [1, 2]) { $1.int(Int64($0)) }
+            writer.objects("days", [3, 4].lazy.filter { $0 > 3 }) { day, writer in
+                writer.member("day", Int64(day))
+                writer.objects("none", [Int]()) { _, _ in }
+            }
+            writer.member("last", true)
+            writer.endObject()
+        }
+        #expect(text == #"{"numbers":[1,2],"days":[{"day":4,"none":[]}],"last":true}"#)
+        let document = JSONDocument()
+        let json = try document.parse(Array(text.utf8))
+        let days = try json.requiredList("days") { (day) throws(RecordCodecError) in
+            try day.requiredInt64("day")
+        }
+        #expect(days == [4])
+        for key in ["last", "absent"] as [StaticString] {
+            #expect(throws: RecordCodecError.field(key.description)) {
+                try json.requiredList(key) { _ in 0 }
+            }
+        }
+        #expect(throws: RecordCodecError.field("night")) {
+            try json.requiredList("days") { (day) throws(RecordCodecError) in
+                try day.requiredInt64("night")
+            }
+        }
+        withExtendedLifetime(document) {}
+    }
+
     @Test("an emptied writer starts anew")
     func reuse() {
         let text = written { writer in

@@ -76,37 +76,23 @@ package struct MonthSeal: Hashable, Sendable {
         writer.member("log", log)
         writer.member("reconciled", isReconciled)
         writer.member("before", before)
-        writer.key("topics")
-        writer.beginArray()
-        for reach in reaches { Self.encode(reach, into: &writer) }
-        writer.endArray()
+        writer.objects("topics", reaches) { reach, writer in
+            writer.member("topic", reach.topic)
+            writer.member("partition", reach.partition)
+            writer.member("start", reach.start)
+            writer.member("end", reach.end)
+            writer.member("bytes", reach.bytes)
+            writer.member("sha256", reach.digest)
+        }
         writer.member("transactions", transactions)
         writer.member("ledger_hash", ledgerHash)
-        writer.key("balances")
-        writer.beginArray()
-        for holding in holdings { Self.encode(holding, into: &writer) }
-        writer.endArray()
+        writer.objects("balances", holdings) { holding, writer in
+            writer.member("account", holding.account)
+            writer.member("currency", holding.currency)
+            writer.member("amount", holding.amount)
+        }
         writer.endObject()
         return writer.bytes + Array("\n\(BackupPlace.digest(writer.bytes))\n".utf8)
-    }
-
-    private static func encode(_ reach: Reach, into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("topic", reach.topic)
-        writer.member("partition", reach.partition)
-        writer.member("start", reach.start)
-        writer.member("end", reach.end)
-        writer.member("bytes", reach.bytes)
-        writer.member("sha256", reach.digest)
-        writer.endObject()
-    }
-
-    private static func encode(_ holding: Holding, into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("account", holding.account)
-        writer.member("currency", holding.currency)
-        writer.member("amount", holding.amount)
-        writer.endObject()
     }
 }
 
@@ -156,24 +142,18 @@ extension MonthSeal {
         before = json["before"]?.string
         transactions = try json.requiredInt64("transactions")
         ledgerHash = json["ledger_hash"]?.string
-        guard let topics = json["topics"]?.array, let balances = json["balances"]?.array else {
-            throw RecordCodecError.field("topics")
-        }
-        reaches = []
-        for topic in topics { reaches.append(try Self.reach(topic)) }
-        holdings = []
-        for balance in balances {
-            holdings.append(
-                Holding(
-                    account: try balance.requiredString("account"),
-                    currency: try balance.requiredString("currency"),
-                    amount: try balance.requiredInt64("amount")))
+        reaches = try json.requiredList("topics", Self.reach)
+        holdings = try json.requiredList("balances") { (balance) throws(RecordCodecError) in
+            Holding(
+                account: try balance.requiredString("account"),
+                currency: try balance.requiredString("currency"),
+                amount: try balance.requiredInt64("amount"))
         }
     }
 
-    private static func reach(_ json: JSONValue) throws -> Reach {
+    private static func reach(_ json: JSONValue) throws(RecordCodecError) -> Reach {
         let (start, end) = (try json.requiredInt64("start"), try json.requiredInt64("end"))
-        guard 0 <= start, start <= end else { throw RecordCodecError.field("end") }
+        guard 0 <= start, start <= end else { throw .field("end") }
         return Reach(
             topic: try json.requiredString("topic"),
             partition: try json.requiredInt64("partition"), start: start, end: end,

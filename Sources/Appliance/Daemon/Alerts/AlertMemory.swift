@@ -40,16 +40,10 @@ struct AlertMemory: Sendable {
     }
 
     private static func doors(_ json: JSONValue) throws -> [String: [ToldAlert]] {
-        var doors: [String: [ToldAlert]] = [:]
-        for door in json["doors"]?.array.map(Array.init) ?? [] {
-            doors[try door.requiredString("door")] = try door["told"]?.array?.map { told in
-                ToldAlert(
-                    sentence: try told.requiredString("sentence"),
-                    since: try told.requiredInstant("since"),
-                    toldAt: try told.requiredInstant("told_at"))
-            }
+        let doors = try json.requiredList("doors") { (door) throws(RecordCodecError) in
+            (try door.requiredString("door"), try door.requiredList("told", Self.alert))
         }
-        return doors
+        return Dictionary(doors) { first, _ in first }
     }
 
     /// Durable when it returns. Blocks.
@@ -58,30 +52,24 @@ struct AlertMemory: Sendable {
         writer.beginObject()
         writer.member("format", Self.format)
         writer.member("log", log)
-        writer.key("doors")
-        writer.beginArray()
-        for door in doors {
-            writer.beginObject()
+        writer.objects("doors", doors) { door, writer in
             writer.member("door", door.key)
-            writer.key("told")
-            writer.beginArray()
-            for alert in door.told { Self.encode(alert, into: &writer) }
-            writer.endArray()
-            writer.endObject()
+            writer.objects("told", door.told) { alert, writer in
+                writer.member("sentence", alert.sentence)
+                writer.member("since", alert.since.seconds)
+                writer.member("told_at", alert.toldAt.seconds)
+            }
         }
-        writer.endArray()
         writer.endObject()
         let digest = Self.digest(writer.bytes)
         writer.plain("\n\(digest)\n")
         try PosixDisk().put(writer.bytes, at: path, in: folder)
     }
 
-    private static func encode(_ alert: ToldAlert, into writer: inout JSONWriter) {
-        writer.beginObject()
-        writer.member("sentence", alert.sentence)
-        writer.member("since", alert.since.seconds)
-        writer.member("told_at", alert.toldAt.seconds)
-        writer.endObject()
+    private static func alert(_ json: JSONValue) throws(RecordCodecError) -> ToldAlert {
+        ToldAlert(
+            sentence: try json.requiredString("sentence"),
+            since: try json.requiredInstant("since"), toldAt: try json.requiredInstant("told_at"))
     }
 
     private static func digest(_ bytes: [UInt8]) -> String {

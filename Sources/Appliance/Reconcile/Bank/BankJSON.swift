@@ -13,17 +13,12 @@ extension BankStatement {
         writer.member("to", days.upperBound.description)
         writer.member("opening", opening?.rawValue)
         writer.member("closing", closing?.rawValue)
-        writer.key("entries")
-        writer.beginArray()
-        for entry in entries {
-            writer.beginObject()
+        writer.objects("entries", entries) { entry, writer in
             writer.member("day", entry.day.description)
             writer.member("amount", entry.amount.rawValue)
             writer.member("text", entry.text)
             writer.member("reference", entry.reference)
-            writer.endObject()
         }
-        writer.endArray()
         writer.endObject()
     }
 
@@ -81,36 +76,22 @@ extension BankReport {
     /// - Parameter all: with every movement; else only those that are not there to the cent.
     package func encode(into writer: inout JSONWriter, all: Bool) {
         writer.member("clean", isClean)
-        writer.key("currencies")
-        writer.beginArray()
-        for sum in sums { sum.encode(into: &writer) }
-        writer.endArray()
-        writer.key("movements")
-        writer.beginArray()
-        for line in lines where all || !line.isQuiet { line.encode(into: &writer) }
-        writer.endArray()
-        writer.key("unknown")
-        writer.beginArray()
-        for entry in unknown {
-            writer.beginObject()
+        writer.list("currencies", sums) { $0.encode(into: &$1) }
+        writer.list("movements", lines.lazy.filter { all || !$0.isQuiet }) {
+            $0.encode(into: &$1)
+        }
+        writer.objects("unknown", unknown) { entry, writer in
             writer.member("day", entry.day.description)
             writer.member("currency", entry.currency.code)
             writer.member("amount", entry.amount.rawValue)
             writer.member("text", entry.text)
-            writer.endObject()
         }
-        writer.endArray()
-        writer.key("gaps")
-        writer.beginArray()
-        for gap in gaps {
-            writer.beginObject()
+        writer.objects("gaps", gaps) { gap, writer in
             writer.member("account", gap.account)
             writer.member("currency", gap.currency.code)
             writer.member("from", gap.days.lowerBound.description)
             writer.member("to", gap.days.upperBound.description)
-            writer.endObject()
         }
-        writer.endArray()
     }
 }
 

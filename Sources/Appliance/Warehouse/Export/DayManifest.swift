@@ -57,17 +57,12 @@ package struct DayManifest: Hashable, Sendable {
         writer.member("rows", rows)
         writer.member("content_bytes", contentBytes)
         writer.member("content_sha256", contentDigest)
-        writer.key("sums")
-        writer.beginArray()
-        for sum in sums {
-            writer.beginObject()
+        writer.objects("sums", sums) { sum, writer in
             writer.member("column", sum.column)
             writer.member("currency", sum.currency)
             writer.member("rows", sum.rows)
             writer.member("sum", String(sum.sum))
-            writer.endObject()
         }
-        writer.endArray()
         writer.member("revision", revision)
         writer.member("replaces", replaces)
         writer.member("complete", isComplete)
@@ -90,9 +85,7 @@ package struct DayManifest: Hashable, Sendable {
         rows = try json.requiredInt64("rows")
         contentBytes = try json.requiredInt64("content_bytes")
         contentDigest = try json.requiredString("content_sha256")
-        guard let elements = json["sums"]?.array else { throw .field("sums") }
-        sums = []
-        for element in elements { sums.append(try Self.sum(element)) }
+        sums = try json.requiredList("sums", Self.sum)
         revision = try json.requiredInt64("revision")
         replaces = try json.optionalString("replaces")
         guard let isComplete = json["complete"]?.bool else { throw .field("complete") }
