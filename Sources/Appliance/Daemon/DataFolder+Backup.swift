@@ -4,7 +4,8 @@ package import Backup
 extension DataFolder {
     /// What a backup copies of this folder. What is made again from that (the index of payments,
     /// the warehouse's files) is not among it, and neither is what is this machine's own: locks,
-    /// the reserve, the commands' token, what was kept before a newer schema.
+    /// the reserve, the commands' token, which alerts were told, what was kept before a newer
+    /// schema.
     package var backupSource: BackupSource {
         let folder = DataFolder(existingAt: Self.canonical(path))
         return BackupSource(

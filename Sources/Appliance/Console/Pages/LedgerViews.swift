@@ -49,7 +49,7 @@ struct LedgerView {
     ) {
         self.day = day
         isPast = !day.isEmpty
-        self.head = ShownAmount.grouped(head)
+        self.head = ShownNumber.count(head, "transaction")
         self.waiting = waiting == 0 ? nil : ShownNumber.count(Int64(waiting), "refund")
         isEmpty = balances.isEmpty
         self.holdings = Self.holdings(holdings)
