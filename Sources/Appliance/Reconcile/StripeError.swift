@@ -37,12 +37,13 @@ extension StripeError: CustomStringConvertible {
         case .refused(let status, let message):
             "Stripe refused a request with status \(status): \(message)"
         case .rateLimited(let attempts):
-            "Stripe still limited the rate after \(Counted.words(attempts, "attempt")); try again later"
+            "Stripe still limited the rate after \(Counted.words(attempts, "attempt")); "
+                + "try again later"
         case .unavailable(let status, let attempts):
             "Stripe answered \(status) in \(Counted.words(attempts, "attempt")); try again later"
         case .unreachable(let reason, let attempts):
-            "Stripe could not be reached in \(Counted.words(attempts, "attempt")) (\(reason)); check "
-                + "the network and stripe.api_base"
+            "Stripe could not be reached in \(Counted.words(attempts, "attempt")) "
+                + "(\(reason)); check the network and stripe.api_base"
         case .malformed(let path, let field):
             "Stripe's answer to \(path) is not what it documents: \(field)"
         case .endless(let path, let pages):

@@ -54,10 +54,11 @@ extension BigQueryError: CustomStringConvertible {
                 + "BigQuery Job User on the project and BigQuery Data Editor on the dataset"
         case .unreachable(let base, let reason, let attempts):
             "BigQuery does not answer at \(base) (\(reason), "
-                + "\(Counted.words(attempts, "attempt"))); check bigquery.api_base and the network, then run this again: nothing is loaded twice"
+                + "\(Counted.words(attempts, "attempt"))); check bigquery.api_base and the "
+                + "network, then run this again: nothing is loaded twice"
         case .unavailable(let status, let message, let attempts):
-            "BigQuery answered \(status) \(Counted.words(attempts, "time")) (\(message)); run this again later: "
-                + "nothing is loaded twice"
+            "BigQuery answered \(status) \(Counted.words(attempts, "time")) (\(message)); run "
+                + "this again later: nothing is loaded twice"
         case .quota(let message):
             "a quota of the project is used up (\(message)); run this again when it is renewed, "
                 + "or raise it: what is loaded stays loaded"
@@ -86,8 +87,8 @@ extension BigQueryError: CustomStringConvertible {
             "the job \(id) has not ended after \(seconds) s; run this again: it is looked for "
                 + "then, and not begun a second time"
         case .attemptsUsedUp(let job, let attempts, let last):
-            "\(Counted.words(attempts, "attempt")) of \(job) \(Counted.noun(attempts, "has", "have")) "
-                + "failed, the last with: \(last)"
+            Counted.words(attempts, "attempt") + " of \(job) "
+                + Counted.noun(attempts, "has", "have") + " failed, the last with: \(last)"
         case .otherSums(let table, let day, let differences):
             "BigQuery has not what was sent of \(table) on \(day): \(differences); the day is left "
                 + "as it was, run this again"
