@@ -36,7 +36,7 @@ public final class Child: @unchecked Sendable {
         try Self.unblockingSignals { try process.run() }
     }
 
-    deinit { if process.isRunning { kill(SIGKILL) } }
+    deinit { kill(SIGKILL) }
 
     /// A pool's thread has most signals blocked, and a child inherits that with all that it starts:
     /// no SIGTERM would end them.
@@ -68,7 +68,11 @@ public final class Child: @unchecked Sendable {
             as: UTF8.self)
     }
 
-    public func kill(_ signal: Int32) { Foundation.kill(process.processIdentifier, signal) }
+    /// Nothing where it has ended: its number may be another process's by then.
+    public func kill(_ signal: Int32) {
+        guard process.isRunning else { return }
+        Foundation.kill(process.processIdentifier, signal)
+    }
 
     /// Waits for its end. `waitUntilExit` would do so by running a run loop without sources, which
     /// takes a core for as long as it lasts.
