@@ -242,11 +242,13 @@ struct AlertTests {
         return reader
     }
 
-    @Test("a command that ends by a signal is told of with it")
-    func signalled() async throws {
+    @Test("a command that ends by a signal is told of with it; no shell has any blocked",
+        arguments: ["/bin/sh", "/bin/bash"].filter(FileManager.default.isExecutableFile))
+    func signalled(shell: String) async throws {
         let alert = Alert(state: .raised, sentence: "the disk is full", since: Self.at(0))
         await #expect {
-            try await AlertCommand("kill -TERM $$; sleep 600").tell([alert], at: Self.at(0))
+            try await AlertCommand("kill -TERM $$; sleep 600", shell: shell)
+                .tell([alert], at: Self.at(0))
         } throws: { "\($0)" == "alerts.command ends by signal 15" }
     }
 

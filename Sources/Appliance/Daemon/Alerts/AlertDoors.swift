@@ -98,22 +98,24 @@ package struct AlertWebhook: AlertDoor {
 package struct AlertCommand: AlertDoor {
     private let command: String
     private let secondsMax: Int64
+    private let shell: String
     /// Between two looks at whether it has ended.
     private static let pause = Duration.milliseconds(50)
     private static let killedMillisecondsMax: Int32 = 1_000
 
-    package init(_ command: String, secondsMax: Int64 = 30) {
+    package init(_ command: String, secondsMax: Int64 = 30, shell: String = "/bin/sh") {
         self.command = command
         self.secondsMax = secondsMax
+        self.shell = shell
     }
 
     package var key: String { doorKey("command", command) }
 
     package func tell(_ alerts: [Alert], at now: Instant) async throws {
         let input = Pipe()
-        let process = shell(reading: input)
+        let process = process(reading: input)
         do {
-            try process.run()
+            try Self.unblockingSignals { try process.run() }
         } catch {
             throw AlertFailure(description: "alerts.command does not run")
         }
@@ -168,9 +170,19 @@ package struct AlertCommand: AlertDoor {
                 ? "alerts.command ends with \(end)" : "alerts.command ends by signal \(-end)")
     }
 
-    private func shell(reading input: Pipe) -> Process {
+    /// A pool's thread has most signals blocked, and a child inherits that with all that it starts:
+    /// `timeout` would end nothing. Some shells undo it (dash), and others do not (bash).
+    private static func unblockingSignals(_ start: () throws -> Void) rethrows {
+        var (none, before) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try start()
+    }
+
+    private func process(reading input: Pipe) -> Process {
         let process = Process()
-        process.executableURL = URL(filePath: "/bin/sh")
+        process.executableURL = URL(filePath: shell)
         process.arguments = ["-c", command]
         process.environment = [
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
