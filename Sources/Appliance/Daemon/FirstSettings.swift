@@ -75,6 +75,33 @@ package struct SettingsPlace: Sendable {
     private static let systemSecrets = "/etc/tillbox/secrets"
     /// What the package's file looks like at first.
     private static let template = "/usr/share/tillbox/tillbox.conf"
+    /// What a file without the package looks like at first: what is asked for, and what a box that
+    /// takes money wants beside it.
+    private static let outline = """
+        # Tillbox's configuration (YAML). Every setting is in docs/CONFIGURATION.md; one that begins
+        # with # is left as it is. `tillbox init` changes what it asks for, and nothing else.
+
+        profile: edge
+
+        webhook:
+          #secret_file:
+          #livemode: live
+          #host: 127.0.0.1
+          #port: 8080
+
+        stripe:
+          #api_key_file:
+
+        # Where the nightly backup goes: another disk, or another machine's.
+        backup:
+          #folder: /mnt/backup/tillbox
+
+        # Who is told of what needs a person: a command that gets the text, or the address of a
+        # webhook in a private file (url_file).
+        alerts:
+          #command: mail -s Tillbox ops@example.com
+
+        """
     private static let credentials = "/run/credentials/tillbox.service/secret_"
 
     /// - Parameters:
@@ -177,7 +204,7 @@ package struct SettingsPlace: Sendable {
     /// The file's text with these settings in it.
     private func changed(by settings: FirstSettings) throws -> String {
         var draft = ConfigurationDraft(
-            try text(at: file) ?? text(at: Self.template) ?? "")
+            try text(at: file) ?? text(at: Self.template) ?? Self.outline)
         for key in ["webhook.secret", "stripe.api_key"] where draft.isSet(key) {
             throw SettingsError.contradicts(
                 key: key,

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import Daemon
+@testable import Vocabulary
 
 @Suite("Configuration draft")
 struct ConfigurationDraftTests {
@@ -58,6 +59,25 @@ struct FirstSettingsTests {
     ])
     func addresses(text: String, host: String, port: Int) {
         #expect(FirstSettings.address(in: text) == Settings.Address(host: host, port: port))
+    }
+
+    @Test("a file that was not there says what it is, and what else a box that takes money wants")
+    func outline() throws {
+        let root = try TemporaryFolder()
+        let place = SettingsPlace(
+            file: root.file("tillbox.conf"), secrets: root.file("secrets"))
+        try place.write(
+            FirstSettings(
+                mode: .test, address: .init(host: "127.0.0.1", port: 8081),
+                signingSecret: "whsec_" + String(repeating: "a", count: 32), apiKey: nil))
+        let text = try String(contentsOfFile: place.file, encoding: .utf8)
+        #expect(text.hasPrefix("# Tillbox's configuration"))
+        #expect(text.contains("\nbackup:\n  #folder: /mnt/backup/tillbox\n"))
+        #expect(text.contains("\n  #api_key_file:\n") && text.contains("\n  livemode: test\n"))
+        let read = try SettingsLoader(file: place.file, environment: [:]).load(needsSecrets: true)
+        #expect(read.profile == .edge && read.livemode == .test && read.webhook.port == 8081)
+        #expect(read.endpoints.map(\.secrets.count) == [1] && read.backup.folder == nil)
+        #expect(read.alerts.doors.isEmpty && read.stripeKey == nil)
     }
 
     @Test("a link in the place of a draft is not followed, whoever put it there")
