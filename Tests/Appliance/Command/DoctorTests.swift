@@ -310,7 +310,13 @@ struct DoctorTests {
 
     @Test("what needs a person is counted, and said with what to do")
     func text() throws {
+        let folder = try TemporaryFolder()
+        let page = folder.file("RUNBOOK.md.gz")
+        #expect(Diagnosis.runbook(installedAt: page) == "docs/RUNBOOK.md")
+        try Data().write(to: URL(filePath: page))
+        #expect(Diagnosis.runbook(installedAt: page) == page)
         var diagnosis = Diagnosis()
+        diagnosis.runbook = "docs/RUNBOOK.md"
         diagnosis.add(.ok("disk", "fine"))
         #expect(!diagnosis.needsSomebody && diagnosis.text.hasSuffix("nothing needs a person"))
         diagnosis.add(.act("backup", "none", "make one"))

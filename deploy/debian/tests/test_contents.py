@@ -114,6 +114,8 @@ class ContentsTests(unittest.TestCase):
         missing = [name for name in sorted(named) if not (place / f"{name}.gz").is_file()]
         self.assertEqual(missing, [])
         self.assertIn("docs/RUNBOOK.md.gz", (place / "README.Debian").read_text())
+        # Where the doctor looks for it.
+        self.assertIn(b"/usr/share/doc/tillbox/docs/RUNBOOK.md.gz", binary)
 
     def test_completions_are_read_by_the_shell(self) -> None:
         share = self.root / "usr/share"

@@ -1,3 +1,4 @@
+import Foundation
 import Terminal
 import Vocabulary
 
@@ -69,6 +70,13 @@ struct Finding: Hashable {
 /// All that was looked at.
 struct Diagnosis {
     private(set) var findings: [Finding] = []
+    /// Where a person reads on.
+    var runbook = Diagnosis.runbook(installedAt: "/usr/share/doc/tillbox/docs/RUNBOOK.md.gz")
+
+    /// The package's own where it is on this machine, else the repository's.
+    static func runbook(installedAt path: String) -> String {
+        FileManager.default.fileExists(atPath: path) ? path : "docs/RUNBOOK.md"
+    }
 
     /// Whether somebody has to do something.
     var needsSomebody: Bool { findings.contains { $0.state == .act } }
@@ -91,7 +99,7 @@ struct Diagnosis {
             let indent = String(repeating: " ", count: width + 8)
             lines.append(indent + "→ " + todo)
             guard let chapter = finding.chapter else { continue }
-            lines.append(indent + "  docs/RUNBOOK.md: \(chapter)")
+            lines.append(indent + "  \(runbook): \(chapter)")
         }
         let count = findings.filter { $0.state == .act }.count
         lines.append(
