@@ -167,7 +167,7 @@ container: deb ## build the image localhost/tillbox from the package, by podman,
 container-test: deb setup ## build the image on a debootstrapped base, run it, lint the compose files (as root)
 	@deploy/container/tests/run $(DEB_INTO) $(CONTAINER_INTO)
 
-# Neither is part of `make test`, which checks the example's types and the reference's links alone.
+# Neither is part of `make test`: the example builds a package of its own, the reference is for readers.
 .PHONY: example
 example: packages ## build and run a program of its own that uses the log as a library (docs/examples/tally)
 	@.ci/example

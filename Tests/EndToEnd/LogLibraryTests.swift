@@ -2,24 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What `make docs` and `make example` do, as far as it takes seconds: whoever changes the library
-/// meets its pages and its user here.
+/// What `make example` does, as far as it takes seconds: whoever changes the library meets its user
+/// here.
 @Suite("AppendLog as a library of its own")
 struct LogLibraryTests {
     /// Of the build that these tests come from.
     private static let modules = URL(filePath: Tillbox.executable).deletingLastPathComponent()
         .appending(path: "Modules").path
-
-    @Test("every symbol that its pages link to is there")
-    func reference() async throws {
-        let folder = try TemporaryFolder()
-        let done = try await Child.run(
-            Repository.root.appending(path: ".ci/log-docs").path,
-            [Self.modules, folder.file("reference")], environment: ["HOME": folder.path])
-        #expect(done.code == 0, "\(done.output.suffix(2_000)) \(done.errors.suffix(2_000))")
-        let page = folder.file("reference/documentation/appendlog/index.html")
-        #expect(FileManager.default.fileExists(atPath: page))
-    }
 
     @Test("the example uses nothing but what the library shows to others")
     func example() async throws {
