@@ -60,6 +60,8 @@ test: packages ## run every test, a short fuzz run and a crash simulation
 	  || echo "==> building tillbox and its tests for the first time: 12 to 20 minutes on two cores"
 	@.ci/beside '.ci/setup environments' 'Tests/Fuzz/run.sh 0' -- \
 	  $(SWIFT_BUILD) --build-tests
+	@echo "==> checking the reference of the log's library"
+	@.ci/log-docs --check .build/release/Modules
 	@echo "==> running the tests, one group after the other, and $(TESTS_AT_ONCE) tests at once"
 	@swift test $(SWIFT_FLAGS) --skip-build --filter 'AppendLogTests|SimulationTests'
 	@.ci/tests --filter 'TwinTests|ApplianceTests' --skip '$(WITH_SERVERS)'
@@ -167,7 +169,8 @@ container: deb ## build the image localhost/tillbox from the package, by podman,
 container-test: deb setup ## build the image on a debootstrapped base, run it, lint the compose files (as root)
 	@deploy/container/tests/run $(DEB_INTO) $(CONTAINER_INTO)
 
-# Neither is part of `make test`: the example builds a package of its own, the reference is for readers.
+# The example is no part of `make test`, since it builds a package of its own. Of the reference that
+# checks the links alone.
 .PHONY: example
 example: packages ## build and run a program of its own that uses the log as a library (docs/examples/tally)
 	@.ci/example
