@@ -149,8 +149,13 @@ public final class PostgresConnection {
 // MARK: - Transactions
 
 extension PostgresConnection {
-    /// Begins a transaction, which `commit` or `rollBack` ends.
-    public func begin() throws(PostgresError) { try execute("BEGIN") }
+    /// Begins a transaction of which each statement sees what others have committed before it: so
+    /// who has waited for a lock sees what its holder wrote, whatever isolation the server takes
+    /// where none is named (`default_transaction_isolation`).
+    public static let beginning = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+    /// Begins such a transaction, which `commit` or `rollBack` ends.
+    public func begin() throws(PostgresError) { try execute(Self.beginning) }
 
     /// - Throws: `.outcomeUnknown` where it cannot be known whether the transaction is stored;
     ///   after any other error nothing of it is.

@@ -122,6 +122,18 @@ struct PostgresConnectionTests {
         #expect(taken.all.first?.severity == "NOTICE")
     }
 
+    @Test("a transaction reads what was committed before each statement, whatever the default is")
+    func isolation() throws {
+        let connection = try connect()
+        try connection.execute(
+            "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        let level = "SELECT (current_setting('transaction_isolation') = 'read committed')::int"
+        #expect(try connection.query(level).integer(0, 0) == 0)
+        try connection.begin()
+        #expect(try connection.query(level).integer(0, 0) == 1)
+        try connection.commit()
+    }
+
     // MARK: Errors
 
     @Test("an error says its state, its constraint and the server's words, and the next one works")

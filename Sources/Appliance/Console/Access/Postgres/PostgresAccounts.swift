@@ -46,12 +46,15 @@ package final class PostgresAccounts: AccountStore, @unchecked Sendable {
     }
 
     package func write<Value>(_ body: (any AccountTables) throws -> Value) throws -> Value {
-        try run("BEGIN; SELECT pg_advisory_xact_lock(\(Self.writing))", body) { try $0.commit() }
+        try run(
+            "\(PostgresConnection.beginning); SELECT pg_advisory_xact_lock(\(Self.writing))", body
+        ) { try $0.commit() }
     }
 
     package func writeAtOnce(_ body: (any AccountTables) throws -> Void) throws {
         try run(
-            "BEGIN; SET LOCAL lock_timeout = '1ms'; SELECT pg_advisory_xact_lock(\(Self.writing))",
+            "\(PostgresConnection.beginning); SET LOCAL lock_timeout = '1ms'; "
+                + "SELECT pg_advisory_xact_lock(\(Self.writing))",
             body) { try $0.commit() }
     }
 
