@@ -34,7 +34,7 @@ struct StatusCommand: AsyncParsableCommand {
     /// What the log holds, by topic.
     private static let held: [Words] = [
         ("webhook.received", "webhook", "webhooks"),
-        ("payment.validated", "validated", "validated"), ("payment.scored", "scored", "scored"),
+        ("payment.validated", "validated", "validated"), ("payment.scored", "verdict", "verdicts"),
         ("ledger.posted", "transaction posted", "transactions posted"),
         // An order to send one back is a record of this topic too.
         ("dead.letter", "dead letter or redrive", "dead letters and redrives"),
