@@ -12,7 +12,9 @@ package final class FolderLock: Sendable {
 
     /// Blocks while it waits: for a command, which has the folder for a moment, up to `patience`;
     /// beside a daemon, which keeps it, a command asks that one instead, and another daemon gives
-    /// up after a second, in which one that is ending would have ended.
+    /// up after a second, in which one that is ending would have ended. So does a command where
+    /// nobody has noted that he has it: who has let go may have started a program at that moment,
+    /// which has it still until it is loaded.
     ///
     /// - Parameter waits: is told now and then for whom.
     /// - Throws: `LogError.locked` naming the process that has the folder; `LogError.disk`.
@@ -28,7 +30,8 @@ package final class FolderLock: Sendable {
             throw .disk(DiskError(operation: .lock, path: path, code: code))
         }
         let wait = FolderWait(
-            forCommand: patience, forOthers: min(patience, .seconds(isDaemon ? 1 : 0)))
+            forCommand: patience, forDaemon: min(patience, .seconds(isDaemon ? 1 : 0)),
+            forNobody: min(patience, .seconds(1)))
         // Where a file system locks no folders, the log's own lock has to do.
         guard wait.lock(descriptor, of: path, waits) else {
             close(descriptor)
@@ -89,8 +92,9 @@ package final class FolderLock: Sendable {
 /// How long a folder that somebody has is waited for.
 private struct FolderWait {
     let forCommand: Duration
-    /// For a daemon, and for somebody who has left no note.
-    let forOthers: Duration
+    let forDaemon: Duration
+    /// For somebody who has left no note.
+    let forNobody: Duration
 
     /// - Returns: whether it is locked.
     func lock(_ descriptor: Int32, of path: String, _ waits: (FolderHolder) -> Void) -> Bool {
@@ -99,8 +103,9 @@ private struct FolderWait {
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK {
             let holder = FolderHolder(notedIn: path)
             let isCommand = holder.map { !$0.isDaemon } ?? false
+            let patience = holder == nil ? forNobody : isCommand ? forCommand : forDaemon
             let now = ContinuousClock.now
-            guard now - began < (isCommand ? forCommand : forOthers) else { return false }
+            guard now - began < patience else { return false }
             if let holder, isCommand, told.map({ now - $0 > .seconds(1) }) ?? true {
                 waits(holder)
                 told = now

@@ -42,6 +42,18 @@ struct FolderLockTests {
         command.release()
     }
 
+    /// A child that is being started has all that its parent has, until its program is loaded.
+    @Test("waits a moment for who has let go and left no note", arguments: [true, false])
+    func unnoted(isDaemon: Bool) throws {
+        let descriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        try #require(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        DispatchQueue.global().asyncAfter(deadline: .now() + 0.1) { close(descriptor) }
+        var toldCount = 0
+        let lock = try FolderLock(folder.path, isDaemon: isDaemon) { _ in toldCount += 1 }
+        #expect(toldCount == 0)
+        lock.release()
+    }
+
     @Test("beside a daemon gives up at once, and names it", arguments: [true, false])
     func daemon(isDaemon: Bool) throws {
         let daemon = try FolderLock(folder.path, isDaemon: true)
