@@ -53,6 +53,7 @@ class ContentsTests(unittest.TestCase):
         # One socket for each port, and one more while an address is changed.
         self.assertGreater(int(unit.one("FileDescriptorStoreMax")), 2)
         self.assertIn("SWIFT_BACKTRACE=enable=no", unit.values["Environment"])
+        self.assertIn("LIBDISPATCH_LOG=NO", unit.values["Environment"])
         self.assertEqual(unit.one("WatchdogSignal"), "SIGKILL")
 
     def test_the_filter_lets_every_system_call_of_a_payment_through(self) -> None:
