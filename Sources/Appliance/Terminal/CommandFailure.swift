@@ -1,3 +1,4 @@
+import Logging
 import Vocabulary
 
 /// How a command ends when it does not end well.
@@ -45,7 +46,7 @@ package struct CommandFailure: Error {
 
 /// Writes one line to standard error.
 package func writeError(_ line: String) {
-    LogSink.standardError.write(Array((line + "\n").utf8))
+    LogSink.standardError.write(Journal.marked(Array((line + "\n").utf8), .error))
     LogSink.standardError.drain()
 }
 

@@ -50,7 +50,9 @@ package struct LineLogHandler: LogHandler {
         set { metadata[key] = newValue }
     }
 
-    package func log(event: LogEvent) { Self.emit(line(of: event, at: .now)) }
+    package func log(event: LogEvent) {
+        Self.emit(Journal.marked(line(of: event, at: .now), event.level))
+    }
 
     /// One line with its end.
     package func line(of event: LogEvent, at time: Date) -> [UInt8] {
