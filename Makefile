@@ -159,6 +159,11 @@ deb: package-tools static ## build the Debian package, and its bill of materials
 deb-test: deb setup ## build the package twice, then install, upgrade and remove it on a fresh Debian 12 (as root)
 	@deploy/debian/tests/run $(STATIC_BUILD)/release/tillbox $(DEB_INTO)
 
+.PHONY: systemd-test
+systemd-test: deb ## run the package under a real systemd, in an emulated machine (as root; QEMU, half an hour)
+	@.ci/setup systemd
+	@deploy/debian/tests/systemd/run $(STATIC_BUILD)/release/tillbox $(DEB_INTO)
+
 CONTAINER_INTO := .build/container
 
 .PHONY: container

@@ -4,7 +4,7 @@ stand-in for the service manager, since no systemd runs in a folder.
 The stand-in reads the unit that the package has installed and does what matters here of what
 systemd does with it: the user, the state directory, credentials, the environment, the socket of
 sd_notify and the descriptors that come by it, the watchdog and restarts. What it does not do, the sandbox, is checked by
-`systemd-analyze`, and the system calls by test_unit.py.
+`systemd-analyze`, the system calls by test_contents.py, and all of it in systemd/.
 """
 
 import os
