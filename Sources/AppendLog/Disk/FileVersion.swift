@@ -27,8 +27,8 @@ extension Disk {
 }
 
 extension PosixDisk {
-    /// nil of a file that was changed within ``Limits/versionAgeMinSeconds``, or in the future: a
-    /// second change may bear the same time, because file systems tell it in ticks.
+    /// nil of a file that was changed within the last two seconds, or in the future: a second
+    /// change may bear the same time, because file systems tell it in ticks.
     public func version(of path: String) throws(DiskError) -> FileVersion? {
         var status = stat()
         // SAFETY: stat fills the struct it is handed and keeps no pointer to it.
