@@ -234,7 +234,7 @@ struct ConsoleAccessTests {
         ]
         let refused = try await Child.run(
             Tillbox.executable, ["run", "--data", folder.file("data")], environment: open)
-        #expect(refused.code == 3)
+        #expect(refused.code == 78)
         #expect(refused.errors.contains("admin.tls_certificate_file"), "\(refused.errors)")
         #expect(!FileManager.default.fileExists(atPath: folder.file("data")))
         let daemon = try await RunningDaemon(
