@@ -61,12 +61,14 @@ struct GoogleCloudTests {
             data.file("first"))
         #expect(made.code == 0, "\(made.errors)")
         let days = try #require(
-            made.output.firstMatch(of: /([1-9][0-9]*) days with [1-9][0-9]* rows are loaded/)?.1)
+            made.output.firstMatch(
+                of: /([1-9][0-9]*) days? with [1-9][0-9]* rows? (?:is|are) loaded/)?.1)
 
         let tables = try await tillbox(
             "warehouse", "load", "--create-datasets", "--folder", data.file("first"))
         #expect(tables.code == 0, "\(tables.errors)")
-        #expect(tables.output.contains("and \(days) were there already"), "\(tables.output)")
+        #expect(tables.output.contains("and \(days) w"), "\(tables.output)")
+        #expect(tables.output.contains("there already"), "\(tables.output)")
 
         let second = try await tillbox("export", "--out", data.file("second"), "--load")
         #expect(second.code == 0, "\(second.errors)")
