@@ -233,8 +233,9 @@ class SystemdTests(unittest.TestCase):
         self.assertNotEqual(self.guest("systemctl start tillbox", check=False).returncode, 0)
         self.assertEqual(
             self.shown("ActiveState", "ExecMainStatus", "NRestarts"), ["failed", "78", "0"])
+        # By the unit alone: of a process that has ended at once the journal may not know the name.
         said = self.guest(
-            f"journalctl -u tillbox -p err --after-cursor='{before}' -o cat _COMM=tillbox").stdout
+            f"journalctl -u tillbox -p err --after-cursor='{before}' -o cat").stdout
         self.assertIn("unknown configuration key webhok", said)
         self.guest(f"cp -p /root/right {CONFIGURATION}")
         self.systemctl("start")
@@ -251,7 +252,7 @@ class SystemdTests(unittest.TestCase):
         # More often than systemd's own limit of five, which would leave it failed.
         self.guest.wait_for("test $(systemctl show tillbox -p NRestarts --value) -ge 6")
         said = self.guest(
-            f"journalctl -u tillbox -p err --after-cursor='{before}' -o cat _COMM=tillbox").stdout
+            f"journalctl -u tillbox -p err --after-cursor='{before}' -o cat").stdout
         self.assertIn("is in use by another program", said)
         self.guest("systemctl stop squatter")
         self.wait_until_active()
