@@ -70,6 +70,11 @@ class SystemdTests(unittest.TestCase):
         return [(int(line["__MONOTONIC_TIMESTAMP"]) / 1e6, line["MESSAGE"])
                 for line in map(json.loads, lines)]
 
+    def wait_until_said(self, words: str, since: str) -> None:
+        """As an error; the journal reads what a process has written when it comes to it."""
+        self.guest.wait_for(f'journalctl -u tillbox -p err --after-cursor="{since}" -o cat '
+                            f'| grep -qF "{words}"')
+
     def now_in_journal(self) -> str:
         line = self.guest("journalctl -n 1 -o json").stdout
         return json.loads(line)["__CURSOR"]
@@ -233,10 +238,7 @@ class SystemdTests(unittest.TestCase):
         self.assertNotEqual(self.guest("systemctl start tillbox", check=False).returncode, 0)
         self.assertEqual(
             self.shown("ActiveState", "ExecMainStatus", "NRestarts"), ["failed", "78", "0"])
-        # By the unit alone: of a process that has ended at once the journal may not know the name.
-        said = self.guest(
-            f"journalctl -u tillbox -p err --after-cursor='{before}' -o cat").stdout
-        self.assertIn("unknown configuration key webhok", said)
+        self.wait_until_said("unknown configuration key webhok", before)
         self.guest(f"cp -p /root/right {CONFIGURATION}")
         self.systemctl("start")
         self.deliver("righted")
@@ -251,9 +253,7 @@ class SystemdTests(unittest.TestCase):
         self.assertNotEqual(self.guest("systemctl start tillbox", check=False).returncode, 0)
         # More often than systemd's own limit of five, which would leave it failed.
         self.guest.wait_for("test $(systemctl show tillbox -p NRestarts --value) -ge 6")
-        said = self.guest(
-            f"journalctl -u tillbox -p err --after-cursor='{before}' -o cat").stdout
-        self.assertIn("is in use by another program", said)
+        self.wait_until_said("is in use by another program", before)
         self.guest("systemctl stop squatter")
         self.wait_until_active()
         self.deliver("passed")
