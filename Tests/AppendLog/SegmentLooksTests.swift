@@ -24,17 +24,22 @@ struct SegmentLooksTests {
         return read.withLock { $0.filter { $0.hasPrefix(folder) && $0.hasSuffix(".log") } }
     }
 
+    /// Appends records of which a segment holds four.
+    private static func fill(_ topic: Topic, _ count: Int) async throws {
+        for number in 0..<count {
+            _ = try await topic.append([
+                makeRecord("\(number) " + String(repeating: "x", count: 900))
+            ])
+        }
+    }
+
     /// A log with more than ten sealed segments.
     private static func build(
         _ disk: SimulatedDisk, isClosed: Bool = true
     ) async throws -> [SegmentSummary] {
         let log = try Log.open(at: path, disk: disk, configuration: .small)
         let topic = try log.topic(TopicName("t"))
-        for number in 0..<60 {
-            _ = try await topic.append([
-                makeRecord("\(number) " + String(repeating: "x", count: 900))
-            ])
-        }
+        try await fill(topic, 60)
         let segments = topic.segments
         if isClosed { await log.close() } else { disk.kill() }
         try #require(segments.count > 11)
@@ -78,11 +83,7 @@ struct SegmentLooksTests {
         let disk = SimulatedDisk(seed: 1)
         let log = try Log.open(at: Self.path, disk: disk, configuration: .small)
         let topic = try log.topic(TopicName("t"))
-        for number in 0..<60 {
-            _ = try await topic.append([
-                makeRecord("\(number) " + String(repeating: "x", count: 900))
-            ])
-        }
+        try await Self.fill(topic, 60)
         _ = try await log.applyRetention()
         let lastTwo = Set(topic.segments.suffix(2).map(\.file))
         disk.kill()
@@ -94,11 +95,7 @@ struct SegmentLooksTests {
         let disk = SimulatedDisk(seed: 1)
         let log = try Log.open(at: Self.path, disk: disk, configuration: .small)
         let topic = try log.topic(TopicName("t"))
-        for number in 0..<400 {
-            _ = try await topic.append([
-                makeRecord("\(number) " + String(repeating: "x", count: 900))
-            ])
-        }
+        try await Self.fill(topic, 400)
         _ = try await log.applyRetention()
         let sealed = topic.segments.dropLast().map(\.file)
         try #require(sealed.count > Limits.looksAtOnceMax + 10)

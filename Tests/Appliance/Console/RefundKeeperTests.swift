@@ -70,8 +70,7 @@ struct RefundKeeperTests {
             RefundKeeper(
                 desk: RefundDesk(stripe: stripe, sleep: { _ in }), sources: sources(),
                 decisions: opened.plane.decisions, access: access.desk,
-                base: "https://api.stripe.com", clock: access.clock,
-                logger: PipelineFixture.quiet)
+                base: "https://api.stripe.com", clock: access.clock, logger: PipelineFixture.quiet)
         }
 
         /// What the console reads; the index stands where it was read to before.
@@ -107,8 +106,7 @@ struct RefundKeeperTests {
             let keeper = RefundKeeper(
                 desk: RefundDesk(stripe: stripe, sleep: { _ in }), payments: sources,
                 decisions: opened.plane.decisions, access: access.desk,
-                base: "https://api.stripe.com", clock: access.clock,
-                logger: PipelineFixture.quiet)
+                base: "https://api.stripe.com", clock: access.clock, logger: PipelineFixture.quiet)
             return (keeper, index)
         }
 
